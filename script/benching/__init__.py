@@ -1,0 +1,1 @@
+"""The parts of script/bench: a module for each group of rows."""
