@@ -112,7 +112,7 @@ impl App {
         let socket = engine_socket(&config).await;
         let compose = Compose::find(compose_settings(&config, &socket))?;
         let compose_version = compose.version().await?;
-        let engine = Arc::new(Engine::at(socket.clone()));
+        let engine = Arc::new(Engine::at(socket.clone(), config.engine_timeout));
         let live = Arc::new(Live::new(Arc::clone(&engine)));
         let redactor = redactor(&config, &socket, &compose);
         let health = HealthSettings { compose_version, started: Instant::now(), audit: Arc::clone(&audit) };

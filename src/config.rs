@@ -112,6 +112,8 @@ pub struct Config {
     pub compose_binary: Option<PathBuf>,
     /// `HOME`, `PATH` and the like for Compose.
     pub compose_env: Vec<(OsString, OsString)>,
+    /// How long the engine may take to answer.
+    pub engine_timeout: Duration,
     /// How long one command of Compose may take.
     pub change_timeout: Duration,
     /// How long a pull or push may take.
@@ -185,6 +187,7 @@ impl Config {
             runtime_dir: values.text("XDG_RUNTIME_DIR").map(PathBuf::from),
             compose_binary: values.text("APP_COMPOSE_BIN").map(PathBuf::from),
             compose_env: compose_env(values),
+            engine_timeout: values.seconds("APP_ENGINE_TIMEOUT", "10")?,
             change_timeout: values.seconds("APP_CHANGE_TIMEOUT", "120")?,
             pull_timeout: values.seconds("APP_PULL_TIMEOUT", "1800")?,
             pull_idle_timeout: values.seconds("APP_PULL_IDLE_TIMEOUT", "120")?,

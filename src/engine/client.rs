@@ -81,14 +81,15 @@ struct Network {
 #[derive(Debug)]
 pub struct Engine {
     path: PathBuf,
+    timeout: Duration,
     api_version: RwLock<String>,
 }
 
 impl Engine {
-    /// An engine behind a unix socket. Nothing is asked of it yet.
+    /// An engine behind a unix socket, which has `timeout` to answer. Nothing is asked of it yet.
     #[must_use]
-    pub const fn at(path: PathBuf) -> Self {
-        Self { path, api_version: RwLock::new(String::new()) }
+    pub const fn at(path: PathBuf, timeout: Duration) -> Self {
+        Self { path, timeout, api_version: RwLock::new(String::new()) }
     }
 
     /// The path of its socket.
@@ -101,18 +102,19 @@ impl Engine {
     #[must_use]
     pub fn socket(&self) -> EngineSocket {
         let api_version = self.api_version.read().unwrap_or_else(PoisonError::into_inner).clone();
-        EngineSocket { path: self.path.clone(), api_version }
+        EngineSocket { api_version, ..self.unversioned() }
     }
 
     fn unversioned(&self) -> EngineSocket {
-        EngineSocket { path: self.path.clone(), api_version: String::new() }
+        EngineSocket { path: self.path.clone(), api_version: String::new(), timeout: self.timeout }
     }
 
-    /// Asks for a sign of life, for at most `limit`.
-    pub async fn ping(&self, limit: Duration) -> Result<(), EngineError> {
+    /// Asks for a sign of life, which has to come in a third of the time of an answer: with the 10 s that are
+    /// usual, what hangs is seen within five, and what is only busy is not taken for it.
+    pub async fn ping(&self) -> Result<(), EngineError> {
         // Without a version: an engine that was replaced may not speak the one that was agreed on.
         let ping = self.unversioned();
-        let answer = tokio::time::timeout(limit, ping.command(Method::GET, "/_ping", None)).await;
+        let answer = tokio::time::timeout(self.timeout / 3, ping.command(Method::GET, "/_ping", None)).await;
         answer.unwrap_or(Err(EngineError::Timeout))
     }
 

@@ -14,10 +14,8 @@ use super::error::EngineError;
 use crate::container::status::{State, Status};
 use crate::container::{Cuid, EngineKind};
 
-/// How often the engine is asked for a sign of life, and how long it may take to give one: what hangs is seen
-/// within five seconds, and what is only busy is not taken for it.
+/// How often the engine is asked for a sign of life.
 const PING_EVERY: Duration = Duration::from_secs(1);
-const PING_LIMIT: Duration = Duration::from_millis(3500);
 /// How long to wait before the next attempt when the engine is away.
 const RECONNECT_AFTER: Duration = Duration::from_millis(300);
 /// How often everything is read anew although no event asked for it.
@@ -231,11 +229,11 @@ impl Live {
     /// Whether it is Podman, and answers: that ends its event stream now and then, for instance when it begins
     /// another event log, and is none the worse for it.
     async fn is_podman_alive(&self) -> bool {
-        self.engine_kind() == Some(EngineKind::Podman) && self.engine.ping(PING_LIMIT).await.is_ok()
+        self.engine_kind() == Some(EngineKind::Podman) && self.engine.ping().await.is_ok()
     }
 
     async fn connect(&self, network: &str) -> Result<EngineFacts, EngineError> {
-        self.engine.ping(PING_LIMIT).await?;
+        self.engine.ping().await?;
         let facts = self.engine.connect().await?;
         // With Podman each container has a network of its own, which Compose makes.
         if facts.kind == EngineKind::Docker
@@ -255,7 +253,7 @@ impl Live {
         };
         let mut changes = pin!(changes);
         let mut reading = Some(Box::pin(self.read_all()));
-        let mut ping = Some(Box::pin(self.engine.ping(PING_LIMIT)));
+        let mut ping = Some(Box::pin(self.engine.ping()));
         let mut pings = interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reconcile = interval(RECONCILE_EVERY);
@@ -285,7 +283,7 @@ impl Live {
                     }
                     Err(error) => return error.to_string(),
                 },
-                _ = pings.tick(), if ping.is_none() => ping = Some(Box::pin(self.engine.ping(PING_LIMIT))),
+                _ = pings.tick(), if ping.is_none() => ping = Some(Box::pin(self.engine.ping())),
                 _ = reconcile.tick(), if reading.is_none() => reading = Some(Box::pin(self.read_all())),
             }
         }

@@ -20,8 +20,6 @@ use tokio_util::io::StreamReader;
 use super::EngineError;
 use super::stream::{Input, Reader};
 
-/// How long the engine may take to send the head of its answer.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// The version of Podman's own API that is spoken.
 const LIBPOD_VERSION: &str = "4.0.0";
 /// The largest JSON answer that is read, in bytes.
@@ -34,6 +32,8 @@ pub struct EngineSocket {
     pub path: PathBuf,
     /// The API version that prefixes every path, `1.41`; empty: the engine's own.
     pub api_version: String,
+    /// How long it may take to begin an answer, and to end a short one.
+    pub timeout: Duration,
 }
 
 impl EngineSocket {
@@ -48,7 +48,7 @@ impl EngineSocket {
     /// The same for Podman's own API, whose paths begin with `/libpod`.
     #[must_use]
     pub fn of_libpod(&self) -> Self {
-        Self { path: self.path.clone(), api_version: LIBPOD_VERSION.to_owned() }
+        Self { api_version: LIBPOD_VERSION.to_owned(), ..self.clone() }
     }
 
     /// Sends `body` as JSON and reads the JSON answer.
@@ -58,19 +58,19 @@ impl EngineSocket {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, EngineError> {
-        let answer = within(HEADERS_WITHIN, self.send(method, path, body, Upgrade::No)).await?;
-        Ok(serde_json::from_slice(&within(HEADERS_WITHIN, collect(answer)).await?)?)
+        let answer = within(self.timeout, self.send(method, path, body, Upgrade::No)).await?;
+        Ok(serde_json::from_slice(&within(self.timeout, collect(answer)).await?)?)
     }
 
     /// Sends `body` as JSON and wants no more than the engine's consent.
     pub async fn command(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(), EngineError> {
-        let answer = within(HEADERS_WITHIN, self.send(method, path, body, Upgrade::No)).await?;
-        within(HEADERS_WITHIN, collect(answer)).await.map(|_| ())
+        let answer = within(self.timeout, self.send(method, path, body, Upgrade::No)).await?;
+        within(self.timeout, collect(answer)).await.map(|_| ())
     }
 
     /// Asks for the headers of an answer.
     pub async fn head(&self, method: Method, path: &str) -> Result<HeaderMap, EngineError> {
-        let answer = within(HEADERS_WITHIN, self.send(method, path, None, Upgrade::No)).await?;
+        let answer = within(self.timeout, self.send(method, path, None, Upgrade::No)).await?;
         Ok(answer.headers().clone())
     }
 
@@ -87,7 +87,7 @@ impl EngineSocket {
 
     /// Asks for a body that comes as it is made.
     pub async fn streamed(&self, method: Method, path: &str) -> Result<Reader, EngineError> {
-        within(HEADERS_WITHIN, self.streamed_whenever(method, path)).await
+        within(self.timeout, self.streamed_whenever(method, path)).await
     }
 
     /// Asks for a body that comes as it is made, and whose beginning may take long.
@@ -133,11 +133,11 @@ impl EngineSocket {
 
     /// Takes over the connection: what is read and written after the engine's 101.
     pub async fn upgrade(&self, path: &str, body: Option<&Value>) -> Result<(Reader, Input), EngineError> {
-        let answer = within(HEADERS_WITHIN, self.send(Method::POST, path, body, Upgrade::Tcp)).await?;
+        let answer = within(self.timeout, self.send(Method::POST, path, body, Upgrade::Tcp)).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(EngineError::Protocol(format!("{} where 101 was expected", answer.status())));
         }
-        let upgraded = within(HEADERS_WITHIN, async { Ok(hyper::upgrade::on(answer).await?) }).await?;
+        let upgraded = within(self.timeout, async { Ok(hyper::upgrade::on(answer).await?) }).await?;
         let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
         Ok((Box::pin(reader), Box::pin(writer)))
     }
@@ -179,7 +179,7 @@ impl EngineSocket {
         tokio::spawn(connection.with_upgrades());
         let answer = sender.send_request(request).await?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
-            return Err(refusal(answer).await);
+            return Err(refusal(answer, self.timeout).await);
         }
         Ok(answer)
     }
@@ -238,9 +238,9 @@ async fn collect(answer: Response<Incoming>) -> Result<Bytes, EngineError> {
 }
 
 /// The engine's own message in a refusal, `{"message": "…"}`.
-async fn refusal(answer: Response<Incoming>) -> EngineError {
+async fn refusal(answer: Response<Incoming>, limit: Duration) -> EngineError {
     let mut status = answer.status().as_u16();
-    let body = within(HEADERS_WITHIN, collect(answer)).await.unwrap_or_default();
+    let body = within(limit, collect(answer)).await.unwrap_or_default();
     let message = serde_json::from_slice::<Value>(&body)
         .ok()
         .and_then(|value| value.get("message").and_then(Value::as_str).map(str::to_owned))
@@ -258,7 +258,11 @@ mod tests {
     use super::*;
 
     fn speaking(api_version: &str) -> EngineSocket {
-        EngineSocket { path: PathBuf::from("none"), api_version: api_version.into() }
+        EngineSocket {
+            path: PathBuf::from("none"),
+            api_version: api_version.into(),
+            timeout: Duration::from_secs(10),
+        }
     }
 
     #[test]

@@ -10,9 +10,6 @@ use crate::codes::Code;
 use crate::container::signal::Signal;
 use crate::container::status::{Action, State, Status};
 
-/// How long the engine may take to tell that what was killed has ended.
-const END_WITHIN: Duration = Duration::from_secs(10);
-
 impl Service {
     /// Sends a signal to a container that is up. After SIGKILL the answer tells the end.
     pub async fn kill(self: &Arc<Self>, principal: &Principal, id: &str, signal: &str) -> Result<Container> {
@@ -49,8 +46,9 @@ impl Change {
         Err(if state.status.is_up() { error } else { not_up(&state) })
     }
 
-    /// Waits until the engine says that the main process of `before` is no more.
+    /// Waits until the engine says that the main process of `before` is no more, no longer than for an answer.
     async fn end_of(&self, before: &State) -> Result<()> {
+        let limit = self.service.parts.engine.socket().timeout;
         let ending = async {
             loop {
                 let state = self.state().await?;
@@ -61,8 +59,8 @@ impl Change {
             }
         };
         let late = "the container was sent SIGKILL and has not ended: its processes hang in the kernel";
-        let late = Err(Error::new(Code::ChangeTimedOut, late).with("timeout_s", END_WITHIN.as_secs()));
-        tokio::time::timeout(END_WITHIN, ending).await.unwrap_or(late)
+        let late = Err(Error::new(Code::ChangeTimedOut, late).with("timeout_s", limit.as_secs()));
+        tokio::time::timeout(limit, ending).await.unwrap_or(late)
     }
 }
 

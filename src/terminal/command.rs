@@ -11,8 +11,6 @@ use crate::codes::Code;
 use crate::engine::exec::{ExecSpec, ExecState};
 use crate::engine::{EngineError, EngineSocket, Input, Output};
 
-/// How long the engine may take to start a process, or to tell the exit code of one that has ended.
-const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 /// How long nothing may come from a session without processes before its output is taken to be over.
 pub(super) const SILENCE: Duration = Duration::from_secs(2);
 /// The exit code of what was killed by SIGKILL.
@@ -90,7 +88,7 @@ async fn start(
             tokio::time::sleep(Duration::from_millis(4)).await;
         }
     };
-    let state = tokio::time::timeout(ENGINE_WITHIN, known).await.unwrap_or(Err(EngineError::Timeout))?;
+    let state = tokio::time::timeout(engine.timeout, known).await.unwrap_or(Err(EngineError::Timeout))?;
     Ok((state, output, input))
 }
 
@@ -185,7 +183,7 @@ impl Command {
                 }
             }
         };
-        match tokio::time::timeout(ENGINE_WITHIN, asking).await.unwrap_or(Err(EngineError::Timeout)) {
+        match tokio::time::timeout(engine.timeout, asking).await.unwrap_or(Err(EngineError::Timeout)) {
             Err(error) if error.status() == Some(404) => code_without_container(engine, container).await,
             result => result,
         }

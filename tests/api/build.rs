@@ -194,7 +194,7 @@ async fn an_engine_without_buildkit_builds_as_well() {
     let proxy = Proxy::start();
     let version = json!({"Version": "18.06.3", "ApiVersion": "1.38", "MinAPIVersion": "1.12"}).to_string();
     proxy.answer(r"^GET (/v[0-9.]+)?/version", 200, version);
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let image = Image::new();
     let query = [("image", image.0.as_str()), ("build_arg", "WORD=said"), ("no_cache", "true")];
     let (said, last) = told(&daemon, &query, context("ARG WORD\nRUN echo $WORD; echo $WORD >&2")).await;

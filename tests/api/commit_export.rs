@@ -100,7 +100,7 @@ async fn a_client_that_leaves_an_export_frees_the_engine_s_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_that_the_engine_breaks_off_does_not_end_well() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let cuid = daemon.running(json!({"user": "0:0"})).await;
     exec(&cuid, "dd if=/dev/zero of=/large bs=1M count=64 2>/dev/null").await;
     for how in ["stopped", "hung"] {

@@ -23,6 +23,7 @@ async fn a_wrong_value_is_refused_by_the_variable_s_name() {
         ("DEFAULT_USER_UID", &["root", "1000:", "-1:5", "1:2:3"]),
         ("APP_ENV", &["staging"]),
         ("APP_CHANGE_TIMEOUT", &["soon", "-1"]),
+        ("APP_ENGINE_TIMEOUT", &["soon", "0"]),
         ("APP_PULL_TIMEOUT", &["x"]),
         ("APP_MAX_TERMINALS", &["many", "-1"]),
         ("APP_MAX_TERMINALS_PER_CONTAINER", &["x"]),

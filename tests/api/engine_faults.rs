@@ -6,7 +6,7 @@ use crate::support::*;
 async fn with_proxy() -> (Proxy, Daemon) {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let builder = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).env("APP_CHANGE_TIMEOUT", "5");
+    let builder = Daemon::builder().engine(&proxy.docker_host()).env("APP_CHANGE_TIMEOUT", "5");
     let daemon = builder.start().await;
     (proxy, daemon)
 }
@@ -168,7 +168,7 @@ async fn a_stopped_container_starts_again_without_its_network() {
 async fn one_container_the_engine_cannot_show_harms_no_other() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let builder = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host());
+    let builder = Daemon::builder().engine(&proxy.docker_host());
     let mut daemon = builder.env("APP_CHANGE_TIMEOUT", "30").start().await;
     let (bad, good) = (daemon.running(json!({})).await, daemon.running(json!({})).await);
     proxy.answer(&format!("^GET [^ ]*/containers/{bad}/json"), 500, r#"{"message":"broken layer"}"#);
@@ -198,7 +198,7 @@ async fn a_long_list_does_not_make_the_engine_away() {
         let labels = json!({"junk": "j".repeat(length)});
         let list = json!([{"Id": "f".repeat(64), "Names": ["/junk"], "State": "exited", "Labels": labels}]);
         proxy.answer("^GET [^ ]*/containers/json", 200, list.to_string());
-        let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+        let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
         let what = format!("it is well with a label of {length} bytes");
         let is_well = || async { (daemon.get("/healthz").await.status == 200).then_some(()) };
         eventually(&what, 12.0, is_well).await;
@@ -212,10 +212,29 @@ async fn an_engine_that_knows_no_ping_of_that_version_is_found() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
     proxy.answer("^(GET|HEAD) /v1[^ ]*/_ping", 400, r#"{"message":"client version is too new"}"#);
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     well(&daemon, 10.0).await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     daemon.get("/healthz").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_may_take_longer_is_waited_for_and_not_called_away() {
+    let proxy = Proxy::start();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let builder = Daemon::builder().engine(&proxy.docker_host()).env("APP_ENGINE_TIMEOUT", "60");
+    let daemon = builder.start().await;
+    let cuid = daemon.running(json!({})).await;
+    proxy.hang();
+    let path = format!("/containers/{cuid}/top");
+    let meanwhile = async {
+        // Longer than it has where nothing else is set.
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        daemon.get("/healthz").await.expect(200);
+        proxy.resume();
+    };
+    let (answer, ()) = tokio::join!(daemon.get(&path), meanwhile);
+    answer.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::support::*;
 const LIMIT: &str = "6";
 
 async fn over(engine: &PrivateEngine) -> Daemon {
-    let builder = Daemon::builder().env("DOCKER_HOST", &engine.host()).env("APP_CHANGE_TIMEOUT", LIMIT);
+    let builder = Daemon::builder().engine(&engine.host()).env("APP_CHANGE_TIMEOUT", LIMIT);
     let daemon = builder.start().await;
     is_well(&daemon, 10.0).await;
     daemon

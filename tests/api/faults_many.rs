@@ -10,7 +10,7 @@ const READY_WITHIN: f64 = 10.0;
 async fn many_containers_known_at_the_start_are_all_right_and_soon() {
     let count = rounds(40).min(1000);
     let engine = PrivateEngine::start().await;
-    let builder = Daemon::builder().env("DOCKER_HOST", &engine.host());
+    let builder = Daemon::builder().engine(&engine.host());
     let daemon = builder.start().await;
     // One is made by the daemon; the others are its like, made quickly.
     let first = daemon.idle(json!({"tags": ["first"]})).await;

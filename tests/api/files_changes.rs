@@ -200,7 +200,7 @@ async fn a_running_container_and_its_files_see_one_another() {
 async fn without_the_engine_and_without_the_mount() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let (cuid, files, mount) = mounted(&daemon).await;
     proxy.hang();
     let work = async {

@@ -1,7 +1,7 @@
 //! Frames of every broken kind against a terminal: each ends the session with its code, and all that it started.
 
 use futures_util::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::support::engine::docker as engine;
 use crate::support::frames::{self, BINARY, Case, PING, TEXT, Then, frame, head};
@@ -28,33 +28,40 @@ async fn open(daemon: &Daemon, cuid: &str, more: &str) -> Raw {
     }
     assert!(raw.text().starts_with("HTTP/1.1 101"), "{}", raw.text());
     assert!(!raw.text().to_lowercase().contains("sec-websocket-extensions"), "{}", raw.text());
+    raw.heard.clear();
     raw
 }
 
-/// The next frame of the daemon: opcode and payload; nothing at the end.
-async fn next(raw: &mut Raw) -> Option<(u8, Vec<u8>)> {
-    let read = async {
-        let opcode = raw.socket.read_u8().await.ok()? & 15;
-        let length = match raw.socket.read_u8().await.ok()? {
-            126 => u64::from(raw.socket.read_u16().await.ok()?),
-            127 => raw.socket.read_u64().await.ok()?,
-            short => u64::from(short),
-        };
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        raw.socket.read_exact(&mut payload).await.ok()?;
-        Some((opcode, payload))
+/// Takes the first frame out of what was heard, once it is whole: opcode and payload.
+fn take_frame(heard: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
+    let opcode = heard.first()? & 15;
+    let (at, length) = match *heard.get(1)? {
+        126 => (4, u64::from(u16::from_be_bytes(heard.get(2..4)?.try_into().unwrap()))),
+        127 => (10, u64::from_be_bytes(heard.get(2..10)?.try_into().unwrap())),
+        short => (2, u64::from(short)),
     };
-    within("a frame or the end", 60.0, read).await
+    let end = at + usize::try_from(length).unwrap();
+    let payload = heard.get(at..end)?.to_vec();
+    heard.drain(..end);
+    Some((opcode, payload))
 }
 
-/// What becomes of a session.
-async fn outcome(raw: &mut Raw) -> Option<Then> {
+/// What becomes of a session; nothing where the connection ends without a word. What comes behind it stays heard.
+async fn outcome(what: &str, reader: &mut (impl AsyncRead + Unpin), heard: &mut Vec<u8>) -> Option<Then> {
+    let mut piece = vec![0; 65_536];
     loop {
-        match next(raw).await? {
-            (8, payload) => return Some(Then::Closes(u16::from_be_bytes([payload[0], payload[1]]))),
-            (10, payload) if payload == STILL_THERE => return Some(Then::Stays),
-            _ => {}
+        while let Some(frame) = take_frame(heard) {
+            match frame {
+                (8, payload) => return Some(Then::Closes(u16::from_be_bytes([payload[0], payload[1]]))),
+                (10, payload) if payload == STILL_THERE => return Some(Then::Stays),
+                _ => {}
+            }
         }
+        let count = within(what, 60.0, reader.read(&mut piece)).await.unwrap_or(0);
+        if count == 0 {
+            return None;
+        }
+        heard.extend(&piece[..count]);
     }
 }
 
@@ -85,44 +92,15 @@ async fn play_one(raw: &mut Raw, case: &Case) -> Option<Then> {
         }
     };
     // Both at once: whoever only sends and never reads is held up.
-    let mut heard = Vec::new();
     let listener = async {
-        let mut piece = vec![0; 65_536];
-        loop {
-            let count = within(&case.name, 60.0, reader.read(&mut piece)).await.unwrap_or(0);
-            heard.extend(&piece[..count]);
-            if count == 0 || heard.windows(STILL_THERE.len()).any(|bytes| bytes == STILL_THERE) {
-                return;
-            }
+        let got = outcome(&case.name, &mut reader, &mut raw.heard).await;
+        if got != Some(Then::Stays) {
+            let mut rest = tokio::io::sink();
+            drop(within("the connection is closed", 60.0, tokio::io::copy(&mut reader, &mut rest)).await);
         }
+        got
     };
-    tokio::join!(sender, listener);
-    ended_with(&heard)
-}
-
-/// What a session's frames end with.
-fn ended_with(mut heard: &[u8]) -> Option<Then> {
-    while heard.len() >= 2 {
-        let (opcode, mut at) = (heard[0] & 15, 2);
-        let length = match heard[1] {
-            126 => {
-                at = 4;
-                usize::from(u16::from_be_bytes([heard[2], heard[3]]))
-            }
-            127 => {
-                at = 10;
-                usize::try_from(u64::from_be_bytes(heard[2..10].try_into().unwrap())).unwrap()
-            }
-            short => usize::from(short),
-        };
-        let payload = heard.get(at..at + length)?;
-        match opcode {
-            8 => return Some(Then::Closes(u16::from_be_bytes([payload[0], payload[1]]))),
-            10 if payload == STILL_THERE => return Some(Then::Stays),
-            _ => heard = &heard[at + length..],
-        }
-    }
-    None
+    tokio::join!(sender, listener).1
 }
 
 /// Nothing that a session started is left in the container, and the daemon has nothing to do.
@@ -179,7 +157,7 @@ async fn a_frame_is_refused_by_the_length_that_it_says_and_not_gathered() {
     assert!(grown < 16 << 20, "{grown} bytes are held");
     let mut raw = open(&daemon, &cuid, "").await;
     raw.send(head(TEXT, 1 << 40)).await;
-    assert_eq!(outcome(&mut raw).await, Some(Then::Closes(1009)));
+    assert_eq!(outcome("its length", &mut raw.socket, &mut raw.heard).await, Some(Then::Closes(1009)));
     is_at_rest(&daemon, &cuid).await;
 }
 

@@ -200,7 +200,7 @@ async fn large_archives_take_no_memory_and_a_client_that_leaves_frees_the_engine
 #[tokio::test(flavor = "multi_thread")]
 async fn a_save_that_the_engine_breaks_off_does_not_end_well() {
     let (proxy, images) = (Proxy::start(), Images::new());
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let tag = images.tag("v1");
     let body = archive(&images, std::slice::from_ref(&tag), 64 * 1024 * 1024, json!({}));
     load(&daemon, body).await.expect(200);
@@ -310,7 +310,7 @@ async fn archives_have_a_limit_of_their_own_and_come_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_hangs_while_it_takes_an_archive_is_not_waited_for_for_ever() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host());
+    let daemon = Daemon::builder().engine(&proxy.docker_host());
     let daemon = daemon.env("APP_PULL_IDLE_TIMEOUT", "2").start().await;
     let images = Images::new();
     let body = archive(&images, &[images.tag("v1")], 64 * 1024 * 1024, json!({}));

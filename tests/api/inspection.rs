@@ -51,7 +51,7 @@ async fn options_that_ps_does_not_take_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_without_ps_cannot_do_it() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let cuid = daemon.running(json!({})).await;
     proxy.answer("/top", 500, r#"{"message":"exec: \"ps\": executable file not found in $PATH"}"#);
     let error =

@@ -200,7 +200,7 @@ async fn a_client_that_leaves_a_wait_frees_the_engine_s_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_goes_away_ends_a_wait_and_so_does_an_engine() {
     let proxy = Proxy::start();
-    let mut daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let mut daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let cuid = daemon.running(json!({})).await;
     let path = format!("/containers/{cuid}/wait");
     for how in ["hung", "stopped"] {

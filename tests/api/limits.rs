@@ -191,7 +191,7 @@ async fn what_the_engine_lacks_is_not_supported_by_its_name() {
     info["CgroupVersion"] = "2".into();
     info["Warnings"] = json!(["WARNING: No blkio weight support"]);
     proxy.answer("^GET [^ ]*/info ", 200, info.to_string());
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     eventually("it is well", 8.0, || async { (daemon.get("/healthz").await.status == 200).then_some(()) })
         .await;
     for (feature, value) in [

@@ -227,7 +227,7 @@ async fn an_edit_by_hand_that_is_not_in_force_yet_is_applied_with_the_new_limits
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_change_whose_answer_is_lost_is_told_and_can_be_made_again() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     eventually("it is well", 8.0, || async { (daemon.get("/healthz").await.status == 200).then_some(()) })
         .await;
     let cuid = daemon.running(json!({})).await;
@@ -265,7 +265,7 @@ async fn a_failed_change_after_a_live_one_gives_the_container_back_with_the_limi
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_changes_no_container_as_it_is_makes_it_anew() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     eventually("it is well", 8.0, || async { (daemon.get("/healthz").await.status == 200).then_some(()) })
         .await;
     let cuid = daemon.running(json!({})).await;

@@ -7,11 +7,12 @@ async fn follow(daemon: &Api, cuid: &str, query: &str) -> Stream {
     Stream::open(daemon, &format!("/containers/{cuid}/logs?follow=true{query}")).await
 }
 
-/// Prints numbered lines as fast as it may, and its incarnation's name. Not faster: the engine turns its log's files
-/// after 30 MB, and who is that far behind loses what was in them.
+/// Prints numbered lines, some hundred a second, and its incarnation's name. Not faster: the engine turns its log's
+/// files after 30 MB, and who is that far behind loses what was in them. It has the time to say its last words also
+/// where the engine's disk stands still for a while.
 async fn counting(daemon: &Api) -> String {
-    let command = "i=0; trap 'echo end $RUN $i; exit 0' TERM; while :; do i=$((i+1)); echo $RUN $i; [ $((i % 7)) = 0 ] && echo e $RUN $i >&2; done";
-    let body = json!({"image": BUSYBOX, "command": command, "env": {"RUN": "r0"}, "state": "running", "resources": {"cpus": 0.05}});
+    let command = "i=0; trap 'echo end $RUN $i; exit 0' TERM; while :; do i=$((i+1)); echo $RUN $i; [ $((i % 7)) = 0 ] && echo e $RUN $i >&2 && sleep 0.01; done";
+    let body = json!({"image": BUSYBOX, "command": command, "env": {"RUN": "r0"}, "state": "running", "stop_timeout": 120});
     daemon.create(&body).await
 }
 
@@ -204,7 +205,7 @@ async fn an_end_in_the_future_takes_nothing_from_a_reader_who_is_slow() {
 async fn text_that_ends_before_its_end_is_broken_off() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let cuid = daemon.running(json!({"command": "echo up; sleep 1000"})).await;
     let path = format!("/containers/{cuid}/logs?follow=true");
     let mut text = daemon.request("GET", &path).header("accept", "text/plain").send().await.unwrap();
@@ -219,7 +220,7 @@ async fn text_that_ends_before_its_end_is_broken_off() {
 async fn an_engine_that_goes_away_is_told_in_the_last_record() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let cuid = daemon.running(json!({"command": "echo up; sleep 1000"})).await;
     let mut streams = [
         follow(&daemon, &cuid, "").await,

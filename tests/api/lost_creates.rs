@@ -49,7 +49,7 @@ async fn a_create_whose_engine_went_away_under_it_is_reaped() {
     for (state, hangs) in [("running", true), ("created", false)] {
         let proxy = Proxy::start();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let builder = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host());
+        let builder = Daemon::builder().engine(&proxy.docker_host());
         let daemon = builder.env("APP_CHANGE_TIMEOUT", "6").start().await;
         eventually("it is well", 8.0, || async {
             (daemon.get("/healthz").await.status == 200).then_some(())

@@ -123,7 +123,7 @@ async fn terminals_and_streams_are_counted_while_they_are_open() {
 async fn an_engine_that_hangs_is_seen_by_the_age_of_what_is_known() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let before = Scrape::of(&daemon).await;
     assert!(before.value("wharfinger_live_view_age_seconds") < 2.5);
     proxy.hang();

@@ -6,7 +6,7 @@ use crate::support::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn ping_answers_whatever_the_engine_does_and_the_rest_says_what_is_known() {
     let proxy = Proxy::start();
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     assert_eq!(daemon.get("/ping").await.expect(200), json!({"message": "OK"}));
     assert!(daemon.get("/version").await.expect(200)["engine"].is_object());
     for how in ["hung", "stopped"] {

@@ -86,7 +86,7 @@ async fn a_failed_recreation_gives_back_the_volumes_that_the_new_image_has_not()
 async fn what_a_container_printed_is_kept_also_when_the_engine_cannot_be_asked_after_the_change() {
     let proxy = Proxy::start();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let daemon = Daemon::builder().env("DOCKER_HOST", &proxy.docker_host()).start().await;
+    let daemon = Daemon::builder().engine(&proxy.docker_host()).start().await;
     let command = "echo hello $RUN; trap 'echo bye $RUN; sleep 3; exit 0' TERM; sleep 100000 & wait";
     let cuid = daemon.running(json!({"command": command, "env": {"RUN": "one"}})).await;
     let path = format!("/containers/{cuid}");

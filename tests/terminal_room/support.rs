@@ -67,7 +67,8 @@ impl Drop for Container {
 
 pub(crate) fn engine() -> EngineSocket {
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".into());
-    EngineSocket { path: host.strip_prefix("unix://").unwrap().into(), api_version: "1.41".into() }
+    let path = host.strip_prefix("unix://").unwrap().into();
+    EngineSocket { path, api_version: "1.41".into(), timeout: Duration::from_secs(60) }
 }
 
 pub(crate) fn options(container: &Container) -> SessionOptions {

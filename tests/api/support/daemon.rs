@@ -21,6 +21,9 @@ use super::wait::patience;
 pub const USER: &str = "admin";
 pub const PASS: &str = "s3cret:wörd \u{1F511}#$PASS";
 
+/// How many seconds the engine has: the disk of a busy host stands still for longer than the usual 10.
+const PATIENT: &str = "60";
+
 /// How a daemon is started.
 #[derive(Clone)]
 pub struct Builder {
@@ -78,6 +81,7 @@ pub struct Ended {
 
 impl Builder {
     pub fn new() -> Self {
+        super::tell_panics_at_once();
         let folder = tempfile::Builder::new().prefix("wharfinger-test-").tempdir().unwrap();
         let folder = Arc::new(Folder(folder));
         let mut builder = Self {
@@ -95,6 +99,7 @@ impl Builder {
             ("APP_PASS", PASS),
             ("APP_HOST", "127.0.0.1"),
             ("APP_PORT", "0"),
+            ("APP_ENGINE_TIMEOUT", PATIENT),
             ("PATH", &path),
         ] {
             builder = builder.env(name, value);
@@ -109,6 +114,11 @@ impl Builder {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Lets it use an engine of the test's, whose faults it sees in the usual time.
+    pub fn engine(self, host: &str) -> Self {
+        self.without("APP_ENGINE_TIMEOUT").env("DOCKER_HOST", host)
     }
 
     pub fn without(mut self, name: &str) -> Self {

@@ -54,6 +54,21 @@ pub const IDLE: &str = "trap 'exit 0' TERM INT; sleep 100000 & wait";
 /// A command that ignores SIGTERM.
 pub const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
 
+/// Says at once what a test fails with: the test program itself says it when all others have ended.
+pub fn tell_panics_at_once() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            usual(panic);
+            let thread = std::thread::current();
+            // Not `eprintln`, which is kept for the end.
+            let line = format!("{}: {panic}\n", thread.name().unwrap_or("a thread"));
+            let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
+        }));
+    });
+}
+
 /// How often something is done: `short` times, or as many times more often as `RELIABILITY_ROUNDS` says.
 pub fn rounds(short: usize) -> usize {
     let more = std::env::var("RELIABILITY_ROUNDS").ok().and_then(|text| text.parse().ok());
