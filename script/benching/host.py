@@ -50,6 +50,10 @@ def check(folder):
     if free < FREE_BYTES:
         sys.exit(f"bench: {folder} has {free >> 30} GiB free and needs {FREE_BYTES >> 30}; "
                  "TMPDIR names another folder")
+    running = subprocess.run(["docker", "ps", "--format", "{{.Names}}"], capture_output=True, text=True).stdout.split()
+    if running:
+        sys.exit(f"bench: {len(running)} containers run on this engine, whose work would be measured too: "
+                 f"stop {', '.join(running)}")
 
 
 def target():
