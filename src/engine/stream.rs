@@ -39,19 +39,21 @@ pub struct Output {
     reader: Reader,
     demux: Option<Demux>,
     buffer: Vec<u8>,
+    /// What was read and not yet taken: its length, 0 for the end.
+    read: Option<io::Result<usize>>,
 }
 
 impl Output {
     /// Output of something with a terminal: bytes as they are, whatever they look like.
     #[must_use]
     pub fn raw(reader: Reader) -> Self {
-        Self { reader, demux: None, buffer: vec![0; PIECE] }
+        Self { reader, demux: None, buffer: vec![0; PIECE], read: None }
     }
 
     /// Output of something without a terminal: the engine's frames.
     #[must_use]
     pub fn framed(reader: Reader) -> Self {
-        Self { reader, demux: Some(Demux::default()), buffer: vec![0; PIECE] }
+        Self { demux: Some(Demux::default()), ..Self::raw(reader) }
     }
 
     /// Raw or framed, as whatever prints has a terminal or not. It is never guessed from the bytes.
@@ -60,9 +62,17 @@ impl Output {
         if has_tty { Self::raw(reader) } else { Self::framed(reader) }
     }
 
+    /// Waits until there is something to take, or the end. Nothing is lost when the future is dropped.
+    pub async fn ready(&mut self) {
+        if self.read.is_none() {
+            self.read = Some(self.reader.read(&mut self.buffer).await);
+        }
+    }
+
     /// The next pieces, or nothing at the end. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> io::Result<Option<Vec<Piece>>> {
-        let length = self.reader.read(&mut self.buffer).await?;
+        self.ready().await;
+        let length = self.read.take().unwrap_or(Ok(0))?;
         if length == 0 {
             return Ok(None);
         }

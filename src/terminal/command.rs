@@ -13,6 +13,10 @@ use crate::engine::{EngineError, EngineSocket, Input, Output};
 
 /// How long nothing may come from a session without processes before its output is taken to be over.
 pub(super) const SILENCE: Duration = Duration::from_secs(2);
+/// When the engine is first asked for a process that it was told to start, and how often then: no engine is faster
+/// than that, and each question takes from its time.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(6);
 /// The exit code of what was killed by SIGKILL.
 const KILLED: i64 = 137;
 
@@ -30,6 +34,8 @@ pub(super) struct Command {
     pub(super) exec: String,
     pub(super) leader: Option<Arc<Leader>>,
     pub(super) started: Started,
+    /// Its exit code, where it had ended before it could be watched.
+    ended: Option<i64>,
 }
 
 /// What came of starting a command.
@@ -70,7 +76,8 @@ pub(super) async fn begin(
     }
     started.leader = state.pid;
     let leader = if state.running { Leader::hold(state.pid).map(Arc::new) } else { None };
-    Ok(Begun::Running(Command { exec, leader, started }, output, input))
+    let ended = state.exit_code.filter(|_| state.has_ended());
+    Ok(Begun::Running(Command { exec, leader, started, ended }, output, input))
 }
 
 async fn start(
@@ -78,14 +85,21 @@ async fn start(
     exec: &str,
     spec: &ExecSpec,
 ) -> Result<(ExecState, Output, Input), EngineError> {
-    let (output, input) = engine.exec_start(exec, spec.tty).await?;
+    let (mut output, input) = engine.exec_start(exec, spec.tty).await?;
     let known = async {
+        let mut has_begun = false;
+        let mut pause = FIRST_LOOK;
         loop {
+            tokio::select! {
+                // It runs, or has ended.
+                () = output.ready(), if !has_begun => has_begun = true,
+                () = tokio::time::sleep(pause) => {}
+            }
             let state = engine.exec_inspect(exec).await?;
             if state.pid != 0 || state.has_ended() {
                 return Ok(state);
             }
-            tokio::time::sleep(Duration::from_millis(4)).await;
+            pause = LOOK_EVERY;
         }
     };
     let state = tokio::time::timeout(engine.timeout, known).await.unwrap_or(Err(EngineError::Timeout))?;
@@ -142,6 +156,9 @@ fn names_none(reason: &str) -> bool {
 impl Command {
     /// The end of the command: by its process where that can be watched, else by the engine's word.
     pub(super) fn end(&self, engine: &EngineSocket) -> Ending<Result<(), EngineError>> {
+        if self.ended.is_some() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
         match self.leader.clone() {
             Some(leader) => Box::pin(async move {
                 leader.ended().await;
@@ -174,6 +191,9 @@ impl Command {
 
     /// Asks until the engine knows the exit code; it is up to 2 s behind the process.
     pub(super) async fn exit_code(&self, engine: &EngineSocket, container: &str) -> Result<i64, EngineError> {
+        if let Some(code) = self.ended {
+            return Ok(code);
+        }
         let asking = async {
             loop {
                 let state = engine.exec_inspect(&self.exec).await?;

@@ -23,7 +23,12 @@ impl Way {
                 tokio::spawn(async move { token.run_until_cancelled(carry(near, block)).await });
             }
         });
-        Self { engine: EngineSocket { path, ..engine() }, cut, blocked, _folder: folder }
+        Self {
+            engine: EngineSocket { path, timeout: Duration::from_secs(10), ..engine() },
+            cut,
+            blocked,
+            _folder: folder,
+        }
     }
 }
 
