@@ -220,7 +220,7 @@ REFUSALS = {
 
 # What is well-formed each by itself, and cannot be together: ports without a network, two mounts on one place, a
 # name beside the host's own, a setting of a name space that is the host's, a soft limit above the hard one, two
-# sizes of one /dev/shm. A schema cannot compare two values.
+# sizes of one /dev/shm; and what the engine alone can judge. A schema cannot compare two values.
 ONLY_TOGETHER = re.compile(
     "leaves nothing to map ports to|is the place of another mount|cannot be set beside|soft limit above the hard"
     "|is also in resources, with another value|cannot be limited where the token has|is the administrator's"
