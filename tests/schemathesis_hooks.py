@@ -285,9 +285,10 @@ def filter_failure(context, failure, case, response):
         # Names of images and search terms are of registries that this host may not reach.
         return case.path.startswith("/registries")
     if kind in ("ServerError", "RejectedPositiveData") and code == "COMPOSE_FAILED":
-        # The guide's `compose_error` is a 500: the container cannot be started with the program, folder or address
-        # that was made up for it.
-        return "OCI runtime create failed" not in json.dumps(error.get("details", {}))
+        # The guide's `compose_error` is a 500: the container cannot be started with the program, user, group,
+        # folder or address that was made up for it.
+        output = json.dumps(error.get("details", {}))
+        return not re.search("OCI runtime create failed|[Uu]nable to find (user|group)", output)
     if kind == "ResponseTimeExceeded" and case.path == "/containers/prune":
         # It deletes all that was left by everything before, however much that is.
         return response.elapsed > 10 + 2 * len(_json(response).get("deleted", []))

@@ -76,7 +76,7 @@ const REFUSALS: [(&str, &str, Code, &str); 11] = [
 /// What an engine says that has looked at a configuration and refuses it, and the field it is about. These are the
 /// words of moby's own checks before it makes a container (`verifyContainerSettings`, `runconfig`,
 /// `ValidateMountConfig`, the log drivers' `ValidateLogOpt`), and nothing else says them.
-const JUDGED: [(&str, &str); 37] = [
+const JUDGED: [(&str, &str); 34] = [
     ("logger: ", "logging"),
     ("unknown log opt", "logging"),
     ("unknown value ", "logging"),
@@ -111,10 +111,6 @@ const JUDGED: [(&str, &str); 37] = [
     ("No command specified", "command"),
     ("it needs to be an absolute path", "working_dir"),
     ("not a directory", "working_dir"),
-    // By the files of the image, at the start.
-    ("Unable to find group", "group_add"),
-    ("unable to find group", "user"),
-    ("unable to find user", "user"),
 ];
 
 /// How Docker's client marks what the engine itself says.
