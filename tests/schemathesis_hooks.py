@@ -220,12 +220,15 @@ REFUSALS = {
 
 # What is well-formed each by itself, and cannot be together: ports without a network, two mounts on one place, a
 # name beside the host's own, a setting of a name space that is the host's, a soft limit above the hard one, two
-# sizes of one /dev/shm; and what the engine alone can judge. A schema cannot compare two values.
+# sizes of one /dev/shm. A schema cannot compare two values.
 ONLY_TOGETHER = re.compile(
     "leaves nothing to map ports to|is the place of another mount|cannot be set beside|soft limit above the hard"
     "|is also in resources, with another value|cannot be limited where the token has|is the administrator's"
-    "|is not what the container engine takes"
 )
+
+
+# What stops a container that runs, or makes it anew.
+STOPS = re.compile(r"^(PATCH|DELETE|POST) /containers/\{id\}(/(stop|restart|recreate|rename|ports))?$")
 
 
 def _is_beyond_schema(case, broken):
@@ -292,8 +295,8 @@ def filter_failure(context, failure, case, response):
     if kind == "ResponseTimeExceeded" and case.path == "/containers/prune":
         # It deletes all that was left by everything before, however much that is.
         return response.elapsed > 10 + 2 * len(_json(response).get("deleted", []))
-    if kind == "ResponseTimeExceeded" and case.method.upper() not in ("GET", "HEAD"):
-        # Whatever stops a container gives it 10 s to end by itself, and then kills it.
+    if kind == "ResponseTimeExceeded" and STOPS.search(f"{case.method.upper()} {case.path}"):
+        # What stops a container gives it 10 s to end by itself, and then kills it.
         return response.elapsed > 10 + 20
     if kind == "AcceptedNegativeData" and "(was array, became string)" in failure.message:
         # One value of a parameter that may be repeated looks as a single text does.
